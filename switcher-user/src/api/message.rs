@@ -391,7 +391,7 @@ pub struct Event {
 pub enum Happening {
     /// A switch got another word.
     Changed {
-        /// flip, weight, rollback, drain, drained, paced.
+        /// flip, weight, rollback, drain, drained, paced, backends.
         verb: String,
         /// The switch.
         switch: String,

@@ -157,11 +157,6 @@ impl Owner {
             .collect()
     }
 
-    /// The events, from now on.
-    pub fn subscribe(&self) -> broadcast::Receiver<Event> {
-        self.events.subscribe()
-    }
-
     /// How many changes have been made.
     pub fn generation(&self) -> u64 {
         self.generation

@@ -17,7 +17,7 @@ pub struct Record {
     pub generation: u64,
     /// Who made it.
     pub who: String,
-    /// flip, weight, rollback, drain, drained, paced, apply, adopt.
+    /// flip, weight, rollback, drain, drained, paced, backends, apply, adopt.
     pub verb: String,
     /// The switch that changed; nothing for a configuration.
     pub switch: Option<String>,
